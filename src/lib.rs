@@ -1,0 +1,3 @@
+//! Diarch: a highly available pair of Linux Virtual Server directors.
+
+pub mod net;

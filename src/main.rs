@@ -1,0 +1,3 @@
+//! The `diarch` program.
+
+fn main() {}
