@@ -1,5 +1,9 @@
 //! Diarch: a highly available pair of Linux Virtual Server directors.
 
 pub mod address;
+pub mod ipvs;
+pub mod kernel;
 pub mod net;
+pub mod sys;
 pub mod vrrp;
+pub mod wire;
