@@ -1,6 +1,8 @@
 //! Diarch: a highly available pair of Linux Virtual Server directors.
 
 pub mod address;
+pub mod check;
+pub mod health;
 pub mod ipvs;
 pub mod kernel;
 pub mod net;
