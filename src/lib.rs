@@ -2,6 +2,7 @@
 
 pub mod address;
 pub mod check;
+pub mod config;
 pub mod health;
 pub mod ipvs;
 pub mod kernel;
