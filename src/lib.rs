@@ -3,6 +3,7 @@
 pub mod address;
 pub mod check;
 pub mod config;
+pub mod desired;
 pub mod health;
 pub mod ipvs;
 pub mod kernel;
