@@ -4,6 +4,7 @@ pub mod address;
 pub mod check;
 pub mod client;
 pub mod config;
+pub mod daemon;
 pub mod desired;
 pub mod health;
 pub mod ipvs;

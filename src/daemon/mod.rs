@@ -1,0 +1,3 @@
+//! The daemon: threads, channels, start and stop. The only module that knows all others.
+
+pub mod checks;
