@@ -1,3 +1,4 @@
 //! The daemon: threads, channels, start and stop. The only module that knows all others.
 
+pub mod balancer;
 pub mod checks;
