@@ -1,3 +1,7 @@
 //! The `diarch` program.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    diarch::cli::main()
+}
