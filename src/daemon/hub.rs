@@ -261,7 +261,12 @@ impl Hub {
                 Some((old, since)) if old == state => since,
                 _ => Timestamp::now(),
             };
-            let old = before.map_or(ServiceState::Unknown, |(old, _)| old);
+            let old = match before {
+                Some((old, _)) => old,
+                // Up from the start, for there is nothing to ask: that is no news.
+                None if service.checks.is_empty() => state,
+                None => ServiceState::Unknown,
+            };
             narrate::service(&mut self.journal, &service.name, old, state);
             self.service_states.insert(service.name.clone(), (state, since));
         }
