@@ -7,6 +7,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::outbox::Outbox;
 use super::{Desired, Orders, Report, Trigger, Woken};
+use crate::daemon::chain;
 use crate::ipvs::{self, Kernel, KernelError, Observed};
 
 /// Shortest pause between two looks at an undisturbed table.
@@ -175,15 +176,4 @@ fn now() -> Instant {
 
 fn describe((step, error): &(ipvs::Step, KernelError)) -> String {
     format!("{step}: {}", chain(error))
-}
-
-/// An error with its causes, to tell one state from another.
-fn chain(error: &KernelError) -> String {
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }
