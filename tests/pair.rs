@@ -393,4 +393,6 @@ fn handing_over_on_request_moves_the_address_within_a_few_milliseconds() {
     assert!(took < Duration::from_millis(60), "{took:?}");
     wait(500);
     assert_eq!((a.role(), b.role()), (Role::Backup, Role::Active));
+    let released = [&a, &b].map(|router| router.view().counters.released_active);
+    assert_eq!(released, [1, 0]);
 }

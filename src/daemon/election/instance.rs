@@ -235,6 +235,7 @@ impl Instance {
         if to == Role::Active {
             self.counters.became_active += 1;
         }
+        self.counters.released_active += u64::from(from == Role::Active);
         let event = Event::Role { from, to, cause, detail: self.detail.clone() };
         shell.outlet.tell(now, &self.settings.name, event);
     }

@@ -89,6 +89,8 @@ pub struct Counters {
     pub priority_zero_received: u64,
     /// Transitions to Active.
     pub became_active: u64,
+    /// Transitions from Active.
+    pub released_active: u64,
     /// Packets for this VRID that were dropped, by [`Rejection::kind`](super::Rejection::kind).
     pub discarded: BTreeMap<&'static str, u64>,
     /// Advertisements of another interval than ours.

@@ -57,8 +57,8 @@ fn counters(router: &RouterView) -> status::Counters {
         adverts_sent: seen.adverts_sent,
         adverts_received: seen.adverts_received,
         became_active: seen.became_active,
+        released_active: seen.released_active,
         discarded: discarded.collect(),
-        ..status::Counters::default()
     }
 }
 
