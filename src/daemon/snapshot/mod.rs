@@ -50,9 +50,7 @@ pub(super) fn status(hub: &Hub) -> Status {
 
 fn kernel(hub: &Hub) -> status::Kernel {
     let observed = hub.threads.balancer.observed().borrow().clone();
-    let ours =
-        |key| hub.kernel.wanted.table.contains_key(key) || hub.owned.services().contains(key);
-    let foreign = observed.table.keys().filter(|key| !ours(key)).count();
+    let foreign = hub.kernel.wanted.foreign(&observed.table);
     let as_wanted = hub
         .kernel
         .wanted
